@@ -1,0 +1,5 @@
+//go:build race
+
+package cachetier_test
+
+const raceEnabled = true
