@@ -177,7 +177,7 @@ func (c *Cache[V]) Put(id string, e Entry) (swapped bool, err error) {
 	}
 	it, err := c.decode(id, e)
 	if err != nil {
-		return false, fmt.Errorf("put %s/%s: %w", c.cfg.Namespace, id, err)
+		return false, fmt.Errorf("put %s/%s: %w", c.cfg.Namespace, c.cfg.name(id), err)
 	}
 	return c.put(id, it, e) == taken, nil
 }
@@ -191,7 +191,7 @@ func (c *Cache[V]) PutValue(id string, v V, cost int64, e Entry) (swapped bool, 
 	id = strings.Clone(id)
 	it, err := newItem(id, v, cost, e)
 	if err != nil {
-		return false, fmt.Errorf("put %s/%s: %w", c.cfg.Namespace, id, err)
+		return false, fmt.Errorf("put %s/%s: %w", c.cfg.Namespace, c.cfg.name(id), err)
 	}
 	return c.put(id, it, e) == taken, nil
 }

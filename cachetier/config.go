@@ -25,6 +25,9 @@ type Config[V any] struct {
 	// Namespace is the first half of every Key in shared tiers, and names the cache in logs.
 	Namespace string
 
+	// SecretIDs keeps the ids of this cache out of logs and errors: they open something.
+	SecretIDs bool
+
 	// MaxBytes is the memory budget, in the bytes that Decode and PutValue report plus a fixed overhead per entry
 	// (under 1 KiB). Zero: 64 MiB. Negative: a configuration error.
 	//
@@ -140,4 +143,12 @@ func orDefault[T comparable](v, def T) T {
 		return def
 	}
 	return v
+}
+
+// name is how logs and errors call a key.
+func (cfg *Config[V]) name(id string) string {
+	if cfg.SecretIDs {
+		return "REDACTED"
+	}
+	return id
 }

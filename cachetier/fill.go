@@ -57,7 +57,7 @@ func (c *Cache[V]) fill(ctx context.Context, id string) (v V, err error) {
 	case <-f.done:
 		return f.value, f.err
 	case <-ctx.Done():
-		return v, fmt.Errorf("wait for fill of %s/%s: %w", c.cfg.Namespace, f.id, context.Cause(ctx))
+		return v, fmt.Errorf("wait for fill of %s/%s: %w", c.cfg.Namespace, c.cfg.name(f.id), context.Cause(ctx))
 	}
 }
 
@@ -230,7 +230,7 @@ func (c *Cache[V]) fillError(id string, err error) error {
 	case c.closed.Load():
 		return ErrClosed
 	}
-	return fmt.Errorf("fill %s/%s: %w", c.cfg.Namespace, id, err)
+	return fmt.Errorf("fill %s/%s: %w", c.cfg.Namespace, c.cfg.name(id), err)
 }
 
 func (c *Cache[V]) countFlight(f *flight[V], a answer[V]) {

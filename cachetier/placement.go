@@ -77,7 +77,7 @@ func (c *Cache[V]) warnIfOversize(s *slot[V]) {
 	c.n.oversize.Add(1)
 	c.oversizeLog.do(c.now(), func(times uint64) {
 		c.cfg.Log.Warn("entry is larger than the memory budget, held anyway",
-			"id", s.id, "bytes", cost, "budget", c.cfg.MaxBytes, "times", times)
+			"id", c.cfg.name(s.id), "bytes", cost, "budget", c.cfg.MaxBytes, "times", times)
 	})
 }
 

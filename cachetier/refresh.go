@@ -139,14 +139,14 @@ func (c *Cache[V]) troubleLocked(s *slot[V], to trouble, err error, ch *change[V
 		ch.log = append(ch.log, func() { c.cfg.Log.Info("refresh works again") })
 	}
 	if from == badEntry {
-		ch.log = append(ch.log, func() { c.cfg.Log.Info("entry is replaced or decodes again", "id", s.id) })
+		ch.log = append(ch.log, func() { c.cfg.Log.Info("entry is replaced or decodes again", "id", c.cfg.name(s.id)) })
 	}
 	if to != noTrouble && c.n.failing[to].Add(1) == 1 && to == badSource {
-		ch.log = append(ch.log, func() { c.cfg.Log.Warn("refresh failed, serving stale", "id", s.id, "err", err) })
+		ch.log = append(ch.log, func() { c.cfg.Log.Warn("refresh failed, serving stale", "id", c.cfg.name(s.id), "err", err) })
 	}
 	if to == badEntry {
 		ch.log = append(ch.log, func() {
-			c.cfg.Log.Warn("entry does not decode, serving the last good one", "id", s.id, "err", err)
+			c.cfg.Log.Warn("entry does not decode, serving the last good one", "id", c.cfg.name(s.id), "err", err)
 		})
 	}
 }

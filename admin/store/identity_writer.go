@@ -121,11 +121,27 @@ func (w *IdentityWriter) Run(ctx context.Context) error {
 			w.stopped = true
 			w.mu.Unlock()
 			for len(w.queue) > 0 {
-				w.commit(background, w.collect(<-w.queue))
+				w.commitQueued(background, <-w.queue)
 			}
 			return nil
 		case first := <-w.queue:
-			w.commit(background, w.collect(first))
+			w.commitQueued(background, first)
+		}
+	}
+}
+
+// commitQueued commits first and what is queued behind it. When the database is gone, those that wait for a later transaction
+// get the same answer now: each would wait out a transaction of its own to learn as much.
+func (w *IdentityWriter) commitQueued(ctx context.Context, first *pendingWrite) {
+	err := w.commit(ctx, w.collect(first))
+	if !errors.Is(err, ErrUnavailable) {
+		return
+	}
+	for range len(w.queue) {
+		p := <-w.queue
+		if p.state.CompareAndSwap(queued, taken) {
+			p.err = err
+			close(p.done)
 		}
 	}
 }
@@ -254,18 +270,17 @@ func (p *IdentityWrite) clone() IdentityWrite {
 	return c
 }
 
-// commit writes a batch and answers everyone in it.
-func (w *IdentityWriter) commit(ctx context.Context, batch []*pendingWrite) {
+// commit writes a batch, answers everyone in it, and returns why it could not be written.
+func (w *IdentityWriter) commit(ctx context.Context, batch []*pendingWrite) error {
 	if len(batch) == 0 {
-		return
+		return nil
 	}
 	err := w.commitOnce(ctx, batch)
 	if err != nil && len(batch) > 1 && !errors.Is(err, ErrUnavailable) {
 		// Some write in it is bad in a way that only the database could tell. Halving finds it in a few transactions and
 		// keeps the order; the two halves of a good part succeed.
-		w.commit(ctx, batch[:len(batch)/2])
-		w.commit(ctx, batch[len(batch)/2:])
-		return
+		first := w.commit(ctx, batch[:len(batch)/2])
+		return errors.Join(first, w.commit(ctx, batch[len(batch)/2:]))
 	}
 	for _, p := range batch {
 		if err != nil {
@@ -273,6 +288,7 @@ func (w *IdentityWriter) commit(ctx context.Context, batch []*pendingWrite) {
 		}
 		close(p.done)
 	}
+	return err
 }
 
 // commitOnce runs one transaction. After an error nothing of the batch is stored, unless it is ErrUnavailable.
