@@ -1,0 +1,4 @@
+package proxy
+
+// AcceptedEncodings is open to the tests of its table.
+var AcceptedEncodings = acceptedEncodings
