@@ -1,0 +1,3 @@
+import { judge } from '../lib/browser.js';
+
+await judge('@flagsmith/flagsmith', 'AT_FLAGSMITH');
