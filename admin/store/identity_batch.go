@@ -128,26 +128,26 @@ func (b *identityBatch) load(ctx context.Context) error {
 }
 
 const insertIdentities = `
-	INSERT INTO identities (uuid, environment_id, identifier, created_date, version)
-	SELECT w.uuid, w.environment_id, w.identifier, w.created_date, 1
+	INSERT INTO identities (uuid, environment_id, identifier, lookup_key, created_date, version)
+	SELECT w.uuid, w.environment_id, w.identifier, w.lookup_key, w.created_date, 1
 	FROM w
 	WHERE NOT EXISTS ( -- ON CONFLICT alone would do, but use up an id for each row that is there
 		SELECT 1
 		FROM identities i
-		WHERE i.environment_id = w.environment_id AND i.identifier = w.identifier
+		WHERE i.environment_id = w.environment_id AND i.lookup_key = w.lookup_key
 	)
 	ORDER BY w.place
-	ON CONFLICT (environment_id, identifier) DO NOTHING -- another node has just inserted it
+	ON CONFLICT (environment_id, lookup_key) DO NOTHING -- another node has just inserted it
 	RETURNING id, environment_id, identifier`
 
 // insertMissing inserts identities as they most often end: with version 1. To the writes they do not exist until one of
 // them creates them.
 func (b *identityBatch) insertMissing(ctx context.Context) error {
 	set := newRowSet(column{"place", "bigint"}, column{"uuid", "uuid"}, column{"environment_id", "bigint"},
-		column{"identifier", "text"}, column{"created_date", "timestamptz"})
+		column{"identifier", "text"}, column{"lookup_key", "text"}, column{"created_date", "timestamptz"})
 	for i, s := range b.order {
 		if s.wanted {
-			set.add(int64(i), newUUID(), s.environmentID, s.identifier, b.now)
+			set.add(int64(i), newUUID(), s.environmentID, s.identifier, lookupKey(s.identifier), b.now)
 		}
 	}
 	return b.query(ctx, set, insertIdentities, func(scan func(...any) error) error {
@@ -168,16 +168,16 @@ func (b *identityBatch) insertMissing(ctx context.Context) error {
 const selectBatchIdentities = `
 	SELECT i.id, i.environment_id, i.identifier, i.version
 	FROM w CROSS JOIN identities i
-	WHERE i.environment_id = w.environment_id AND i.identifier = w.identifier
+	WHERE i.environment_id = w.environment_id AND i.lookup_key = w.lookup_key
 	ORDER BY i.id
 	`
 
 // lock reads the identities that were there and keeps everybody else from changing them until the transaction ends.
 func (b *identityBatch) lock(ctx context.Context) error {
-	names := newRowSet(column{"environment_id", "bigint"}, column{"identifier", "text"})
+	names := newRowSet(column{"environment_id", "bigint"}, column{"lookup_key", "text"})
 	for _, s := range b.order {
 		if s.id == 0 {
-			names.add(s.environmentID, s.identifier)
+			names.add(s.environmentID, lookupKey(s.identifier))
 		}
 	}
 	forUpdate := ""

@@ -430,3 +430,27 @@ func incrementByMany(t *testing.T, env int64, writers []*store.IdentityWriter, c
 	}
 	wg.Wait()
 }
+
+// TestLongIdentifiers: 2,000 characters of three bytes, random so that they do not compress, are more than an index of Postgres
+// takes.
+func TestLongIdentifiers(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, st *store.Store) {
+		env := newEnvironment(t, st)
+		w := startWriter(t, st, store.WriterConfig{})
+		random := rand.New(rand.NewPCG(1, 2))
+		long := make([]rune, 2000)
+		for i := range long {
+			long[i] = rune(0x4e00 + random.IntN(0x5000))
+		}
+		for _, identifier := range []string{string(long), string(long[:1999]), strings.Repeat("a", 500), strings.Repeat("a", 501), "#a", "=a"} {
+			result, err := w.Write(t.Context(), store.IdentityWrite{
+				EnvironmentID: env, Identifier: identifier, Create: true, Set: []flagsmith.Trait{trait("k", flagsmith.IntValue(1))},
+			})
+			require.NoError(t, err)
+			require.True(t, result.Created)
+			got, err := st.Identity(t.Context(), env, identifier)
+			require.NoError(t, err)
+			require.Equal(t, result.Identity, got)
+		}
+	})
+}

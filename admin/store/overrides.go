@@ -156,14 +156,14 @@ type IdentityOverride struct {
 
 const (
 	insertIdentity = `
-	INSERT INTO identities (uuid, environment_id, identifier, created_date, version)
-	VALUES ($1, $2, $3, $4, 1)
-	ON CONFLICT (environment_id, identifier) DO NOTHING`
+	INSERT INTO identities (uuid, environment_id, identifier, lookup_key, created_date, version)
+	VALUES ($1, $2, $3, $4, $5, 1)
+	ON CONFLICT (environment_id, lookup_key) DO NOTHING`
 
 	selectIdentityID = `
 	SELECT id
 	FROM identities
-	WHERE environment_id = $1 AND identifier = $2`
+	WHERE environment_id = $1 AND lookup_key = $2`
 )
 
 // CreateIdentityOverride adds an override. ErrNotFound: no such environment, or no such feature or variant for it;
@@ -192,10 +192,10 @@ func (t *tx) createIdentityOverride(ctx context.Context, p NewIdentityOverride) 
 	if err := t.checkFeature(ctx, p.FeatureID, projectID); err != nil {
 		return o, err
 	}
-	if _, err := t.ExecContext(ctx, insertIdentity, newUUID(), p.EnvironmentID, p.Identifier, t.now); err != nil {
+	if _, err := t.ExecContext(ctx, insertIdentity, newUUID(), p.EnvironmentID, p.Identifier, lookupKey(p.Identifier), t.now); err != nil {
 		return o, mapErr(ctx, err)
 	}
-	if err := t.QueryRowContext(ctx, selectIdentityID, p.EnvironmentID, p.Identifier).Scan(&o.IdentityID); err != nil {
+	if err := t.QueryRowContext(ctx, selectIdentityID, p.EnvironmentID, lookupKey(p.Identifier)).Scan(&o.IdentityID); err != nil {
 		return o, mapErr(ctx, err)
 	}
 	o.StateID, err = t.insertOverride(ctx, p.State, newState{
@@ -209,7 +209,7 @@ const deleteIdentityOverride = `
 	WHERE environment_id = $1 AND feature_id = $2 AND identity_id = (
 		SELECT id
 		FROM identities
-		WHERE environment_id = $1 AND identifier = $3
+		WHERE environment_id = $1 AND lookup_key = $3
 	)`
 
 // DeleteIdentityOverride removes an override; the identity stays. ErrNotFound: there is none.
@@ -218,7 +218,7 @@ func (s *Store) DeleteIdentityOverride(
 ) ([]Change, error) {
 	changes, err := s.mutate(ctx, func(t *tx) error {
 		t.touch(environmentID)
-		return execOne(ctx, t, deleteIdentityOverride, environmentID, featureID, identifier)
+		return execOne(ctx, t, deleteIdentityOverride, environmentID, featureID, lookupKey(identifier))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("delete identity override: %w", err)

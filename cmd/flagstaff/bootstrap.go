@@ -47,7 +47,7 @@ func (b *bootstrapSettings) bootstrap(ctx context.Context, st *store.Store, s st
 		return fmt.Errorf("first start: %w", err)
 	}
 	if !made.Done {
-		return nil
+		return b.reportIgnored(ctx, st, s)
 	}
 	password := made.AdminPassword
 	if b.AdminPassword != "" {
@@ -81,4 +81,20 @@ Point a Flagsmith SDK at http://%[1]s/api/v1/ with one of the keys above.
 `, address, dev.ClientKey, dev.ServerKey)
 	_, err = fmt.Fprint(s.out, out.String())
 	return err
+}
+
+// reportIgnored says so when keys were given for a first start that was long ago: whoever gave them will try to use them.
+func (b *bootstrapSettings) reportIgnored(ctx context.Context, st *store.Store, s streams) error {
+	for _, given := range []struct{ name, key string }{{"--client-key", b.ClientKey}, {"--server-key", string(b.ServerKey)}} {
+		if given.key == "" {
+			continue
+		}
+		_, err := st.LookupKey(ctx, given.key)
+		if errors.Is(err, store.ErrNotFound) {
+			fmt.Fprintf(s.err, "flagstaff: %s is ignored: the database is not empty, and its environments have keys already.\n", given.name)
+		} else if err != nil {
+			return fmt.Errorf("check the given keys: %w", err)
+		}
+	}
+	return nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/flagstaff-io/flagstaff/admin/store"
 	"github.com/flagstaff-io/flagstaff/cachetier"
+	"github.com/flagstaff-io/flagstaff/migrations"
 	"github.com/flagstaff-io/flagstaff/proxy"
 	sdk "github.com/flagstaff-io/flagstaff/proxy/flagsmith"
 	"github.com/flagstaff-io/flagstaff/proxy/usage"
@@ -169,7 +170,7 @@ func (n *node) buildCaches(s *serveSettings) (err error) {
 	n.identities, err = cachetier.New(cachetier.Config[*sdk.StoredIdentity]{
 		Namespace: "flagsmith-identity",
 		MaxBytes:  s.IdentityCacheBytes,
-		TTL:       ttl(s.IdentityCacheTTL),
+		TTL:       identityTTL(s.IdentityCacheTTL, n.store.Dialect()),
 		Load:      loadIdentity(n.store),
 		Decode:    sdk.DecodeIdentity,
 		Log:       n.log,
@@ -183,6 +184,18 @@ func ttl(d span) time.Duration {
 		return time.Nanosecond
 	}
 	return time.Duration(d)
+}
+
+// identityTTL is how long an identity in memory is taken for current. Another node's write is not seen for so long; SQLite has
+// one node, so that reading again would cost a query and tell nothing.
+func identityTTL(d span, dialect migrations.Dialect) time.Duration {
+	switch {
+	case d > 0:
+		return time.Duration(d)
+	case dialect == migrations.SQLite:
+		return time.Hour
+	}
+	return 5 * time.Second
 }
 
 func (n *node) buildServer(s *serveSettings) error {

@@ -99,14 +99,14 @@ type serveSettings struct {
 	MaxConnections int    `group:"listen" help:"Connections open at once." default:"100000" env:"FLAGSTAFF_MAX_CONNECTIONS" placeholder:"N"`
 	MaxStreams     int    `name:"realtime-max-streams" group:"listen" help:"Clients that may listen to the realtime stream at once." default:"10000" env:"FLAGSTAFF_REALTIME_MAX_STREAMS" placeholder:"N"`
 	DrainDelay     span   `group:"listen" help:"After SIGTERM: how long to go on serving with readiness failed, for balancers to notice." default:"0s" env:"FLAGSTAFF_DRAIN_DELAY" placeholder:"DURATION"`
-	DrainTimeout   span   `group:"listen" help:"After that: how long requests in flight may take." default:"10s" env:"FLAGSTAFF_DRAIN_TIMEOUT" placeholder:"DURATION"`
+	DrainTimeout   span   `group:"listen" help:"After that: how long requests in flight may take. Keep it above the read timeout." default:"15s" env:"FLAGSTAFF_DRAIN_TIMEOUT" placeholder:"DURATION"`
 
 	databaseSettings  `embed:""`
 	bootstrapSettings `embed:""`
 
 	EnvironmentCacheTTL   span  `name:"environment-cache-seconds" group:"cache" help:"Age at which an environment in memory is refreshed, in the background; it is served meanwhile. A number is seconds." default:"60s" env:"ENVIRONMENT_CACHE_SECONDS" placeholder:"DURATION"`
 	EnvironmentCacheBytes int64 `group:"cache" help:"Memory for environments." default:"268435456" env:"FLAGSTAFF_ENVIRONMENT_CACHE_BYTES" placeholder:"BYTES"`
-	IdentityCacheTTL      span  `name:"identity-cache-seconds" group:"cache" help:"Age at which an identity in memory is read again. Two nodes on one Postgres see each other's trait writes after this." default:"5s" env:"FLAGSTAFF_IDENTITY_CACHE_SECONDS" placeholder:"DURATION"`
+	IdentityCacheTTL      span  `name:"identity-cache-seconds" group:"cache" help:"Age at which an identity in memory is read again. Nodes on one Postgres see each other's trait writes after this. 0: 5 s on Postgres, an hour on SQLite, which no other node writes to." default:"0s" env:"FLAGSTAFF_IDENTITY_CACHE_SECONDS" placeholder:"DURATION"`
 	IdentityCacheBytes    int64 `group:"cache" help:"Memory for identities and their traits." default:"67108864" env:"FLAGSTAFF_IDENTITY_CACHE_BYTES" placeholder:"BYTES"`
 	BadKeyTTL             span  `name:"bad-key-seconds" group:"cache" help:"How long an unknown key is remembered as unknown." default:"5s" env:"CACHE_BAD_ENVIRONMENTS_SECONDS" placeholder:"DURATION"`
 
@@ -182,6 +182,9 @@ func (d *databaseSettings) validate() error {
 
 func (b *bootstrapSettings) validate() error {
 	var errs []error
+	if strings.ContainsAny(b.ClientKey, "/ \t\r\n") {
+		errs = append(errs, errors.New("--client-key has a space or a slash, which neither a header nor the path of a stream can hold"))
+	}
 	if b.ClientKey != "" && (strings.HasPrefix(b.ClientKey, "ser.") || len(b.ClientKey) > 100) {
 		errs = append(errs, errors.New("--client-key begins with ser. or is longer than 100 characters: that is no client-side key"))
 	}

@@ -5,10 +5,11 @@ CREATE TABLE identities (
 	uuid            UUID NOT NULL UNIQUE, -- the identity's name in the edge API
 	environment_id  BIGINT NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
 	identifier      TEXT NOT NULL,
+	lookup_key      TEXT NOT NULL, -- stands for identifier, which may be longer than an index of Postgres takes
 	dashboard_alias TEXT,
 	created_date    TIMESTAMPTZ NOT NULL,
 	version         BIGINT NOT NULL, -- one more with every change of the identity or its traits
-	UNIQUE (environment_id, identifier)
+	UNIQUE (environment_id, lookup_key)
 );
 
 CREATE TABLE traits (

@@ -9,6 +9,7 @@ package usage
 import (
 	"context"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -74,8 +75,16 @@ func NewEvaluations(cfg Config) *Evaluations {
 
 const daySeconds = 24 * 60 * 60
 
+// The counts come from clients. What no client can have counted is cut off, so that no sum in memory, and no row that gets the
+// sums of a day, can leave 64 bits.
+const (
+	maxCount = math.MaxInt32 // of one report
+	maxSum   = 1e12          // of one flush
+)
+
 // Add counts. It keeps feature and never blocks on the sink.
 func (e *Evaluations) Add(environmentID int64, feature string, count int64) {
+	count = min(max(count, -maxCount), maxCount)
 	e.add(series{environmentID, feature, e.cfg.Now().Unix() / daySeconds}, count)
 }
 
@@ -86,7 +95,7 @@ func (e *Evaluations) add(s series, count int64) {
 		e.dropped += count
 		return
 	}
-	e.sums[s] += count
+	e.sums[s] = min(max(e.sums[s]+count, -maxSum), maxSum)
 }
 
 // Dropped is how many evaluations found no room.
