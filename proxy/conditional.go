@@ -37,22 +37,22 @@ var (
 
 // Check evaluates the request's conditions against v. An ETag wins over a date; a date that does not parse is ignored.
 func (v *Validators) Check(h *fasthttp.RequestHeader) Precondition {
-	if field := h.PeekBytes(headerIfMatch); len(field) > 0 {
+	if field := h.PeekCanonical(headerIfMatch); len(field) > 0 {
 		if !v.matches(field, false) {
 			return Failed
 		}
-	} else if field := h.PeekBytes(headerIfUnmodifiedSince); len(field) > 0 {
+	} else if field := h.PeekCanonical(headerIfUnmodifiedSince); len(field) > 0 {
 		if t, ok := parseHTTPDate(field); ok && v.LastModified > t {
 			return Failed
 		}
 	}
-	if field := h.PeekBytes(headerIfNoneMatch); len(field) > 0 {
+	if field := h.PeekCanonical(headerIfNoneMatch); len(field) > 0 {
 		if v.matches(field, true) {
 			return NotModified
 		}
 		return Send
 	}
-	if field := h.PeekBytes(headerIfModifiedSince); len(field) > 0 {
+	if field := h.PeekCanonical(headerIfModifiedSince); len(field) > 0 {
 		if t, ok := parseHTTPDate(field); ok && v.LastModified <= t {
 			return NotModified
 		}

@@ -280,6 +280,27 @@ func TestDrainClosesSilentConnections(t *testing.T) {
 	})
 }
 
+// A connection on which nothing came does not hold up a drain; one that has begun to ask does.
+func TestDrainWaitsForARequestThatHasBegun(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := start(t, proxy.Config{Handler: hello})
+		silent, asking := r.dial(), r.dial()
+		asking.send("GET / HTTP/1.1\r\n")
+		time.Sleep(time.Second)
+		began := time.Now()
+		r.cancel()
+		silent.closed()
+		require.Zero(t, time.Since(began))
+		time.Sleep(2 * time.Second)
+		asking.send("Host: a\r\n\r\n")
+		status, _, closes := asking.read()
+		require.Equal(t, 200, status)
+		require.True(t, closes)
+		require.NoError(t, <-r.done)
+		require.Less(t, time.Since(began), 3*time.Second)
+	})
+}
+
 func TestDrainThatTakesTooLong(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		release := make(chan struct{})

@@ -28,17 +28,22 @@ type workspace struct {
 	identity engine.Identity
 	cacheID  []byte
 	hashKey  []byte
+	body     identityBody
+	lent     bool // to body, which gives it back
 }
 
 // One giant request must not pin its memory for ever. The parser keeps 80 bytes for each value it has ever seen in one body:
 // half a million for a body of 1 MiB.
-const maxPooledTraits, maxPooledOutcomes, maxPooledBodyBytes = 1024, 16 << 10, 64 << 10
+const maxPooledTraits, maxPooledOutcomes, maxPooledBodyBytes, maxPooledHeadBytes = 1024, 16 << 10, 64 << 10, 64 << 10
 
 func (h *Handler) workspace() *workspace { return h.workspaces.Get().(*workspace) }
 
 func (h *Handler) release(ws *workspace) {
+	if ws.lent {
+		return
+	}
 	if cap(ws.request.traits) > maxPooledTraits || cap(ws.merged) > maxPooledTraits || cap(ws.outcomes) > maxPooledOutcomes ||
-		ws.parsed > maxPooledBodyBytes {
+		ws.parsed > maxPooledBodyBytes || cap(ws.body.head) > maxPooledHeadBytes {
 		return
 	}
 	// What points into the request must not outlive it.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -23,6 +24,8 @@ type Environment struct {
 	ID        int64
 	APIKey    string // the client-side key
 	UpdatedAt time.Time
+
+	generation uint64 // tells this value from every other one of this process
 
 	stopServing       bool // the organisation is disabled
 	persistTraits     bool
@@ -57,10 +60,14 @@ func DecodeEnvironment(_ string, entry cachetier.Entry) (*Environment, int64, er
 	return env, env.bytes(), nil
 }
 
+// generations counts the environments that were made.
+var generations atomic.Uint64
+
 // NewEnvironment compiles a document and renders its answers. It keeps doc, which must not change any more.
 func NewEnvironment(doc *engine.Document) *Environment {
 	e := &Environment{
 		ID:                doc.ID,
+		generation:        generations.Add(1),
 		APIKey:            doc.APIKey,
 		UpdatedAt:         doc.UpdatedAt,
 		stopServing:       doc.Project.Organisation.StopServingFlags,

@@ -24,7 +24,7 @@ func (h *Handler) getFlags(ctx *fasthttp.RequestCtx, env *Environment, serverKey
 
 // getFlag serves GET flags/?feature=: one object. Upstream ignores case here; an empty name is the first flag.
 func (h *Handler) getFlag(ctx *fasthttp.RequestCtx, env *Environment, v *view) {
-	name := string(ctx.QueryArgs().Peek("feature"))
+	name := string(queryValue(ctx, "feature"))
 	var flag []byte
 	if name == "" {
 		flag = v.first()

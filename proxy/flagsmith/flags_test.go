@@ -115,8 +115,8 @@ func TestOneFlag(t *testing.T) {
 		{"checkout", "checkout"},
 		{"CHECKOUT", "checkout"}, // upstream ignores case here
 		{"Banner_Text", "banner_text"},
-		{"", "checkout"}, // upstream takes the first
-		{"checkout&x=1&feature=beta", "checkout"},
+		{"", "checkout"},                      // upstream takes the first
+		{"checkout&x=1&feature=beta", "beta"}, // Django takes the last of a repeated parameter
 	} {
 		a := r.get("/api/v1/flags/?feature=" + row.query)
 		var f shownFlag

@@ -239,13 +239,13 @@ var (
 // negotiate checks Accept and ?format=.
 func (ep *endpoint) negotiate(ctx *fasthttp.RequestCtx) (int, problem) {
 	if len(ctx.URI().QueryString()) > 0 {
-		switch format := ctx.QueryArgs().Peek("format"); {
+		switch format := queryValue(ctx, "format"); {
 		case len(format) == 0, string(format) == "json", string(format) == "api" && !ep.jsonOnly:
 		default:
 			return fasthttp.StatusNotFound, detail("Not found.")
 		}
 	}
-	accept := ctx.Request.Header.Peek(fasthttp.HeaderAccept)
+	accept := ctx.Request.Header.PeekCanonical(headerAccept)
 	// What SDKs send is found as it stands; only a stranger's field is worth a copy in lower case.
 	if len(accept) == 0 || ep.accepts(accept) || ep.accepts(bytes.ToLower(accept)) {
 		return 0, nil
@@ -258,6 +258,16 @@ func (ep *endpoint) negotiate(ctx *fasthttp.RequestCtx) (int, problem) {
 func (ep *endpoint) accepts(field []byte) bool {
 	return bytes.Contains(field, anyType) || bytes.Contains(field, jsonType) || bytes.Contains(field, anyAppType) ||
 		!ep.jsonOnly && (bytes.Contains(field, htmlType) || bytes.Contains(field, anyTextType))
+}
+
+// queryValue returns a parameter of the query, nil when it is absent. Of a repeated one Django takes the last.
+func queryValue(ctx *fasthttp.RequestCtx, name string) (value []byte) {
+	for k, v := range ctx.QueryArgs().All() {
+		if string(k) == name {
+			value = v
+		}
+	}
+	return value
 }
 
 // plainEndpoint is the endpoint of answers that an action makes itself.

@@ -92,7 +92,7 @@ func (h *Handler) readiness(ctx *fasthttp.RequestCtx) {
 }
 
 func wantsJSON(ctx *fasthttp.RequestCtx) bool {
-	return string(ctx.QueryArgs().Peek("format")) == "json" ||
+	return string(queryValue(ctx, "format")) == "json" ||
 		bytes.Contains(ctx.Request.Header.Peek(fasthttp.HeaderAccept), jsonType)
 }
 

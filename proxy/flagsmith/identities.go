@@ -21,8 +21,7 @@ var (
 
 // getIdentity serves GET identities/: stored traits, and an identity that is created by being asked for.
 func (h *Handler) getIdentity(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool) {
-	args := ctx.QueryArgs()
-	identifier := unsafeString(args.Peek("identifier"))
+	identifier := unsafeString(queryValue(ctx, "identifier"))
 	if !utf8.ValidString(identifier) {
 		identifier = strings.ToValidUTF8(identifier, "\ufffd")
 	}
@@ -41,13 +40,13 @@ func (h *Handler) getIdentity(ctx *fasthttp.RequestCtx, env *Environment, server
 	}
 	// Upstream takes any text for transient, "false" too. A boolean is what its callers mean.
 	var transient bool
-	if word := args.Peek("transient"); len(word) > 0 {
+	if word := queryValue(ctx, "transient"); len(word) > 0 {
 		off, known := booleanText(unsafeString(word))
 		transient = off || !known
 	}
 	ws := h.workspace()
 	defer h.release(ws)
-	subject := subject{env: env, view: env.view(serverKey), feature: args.Peek("feature")}
+	subject := subject{env: env, view: env.view(serverKey), feature: queryValue(ctx, "feature")}
 	if transient {
 		ws.identity = engine.Identity{Identifier: identifier}
 		subject.withoutOverrides = true
@@ -116,7 +115,7 @@ func (h *Handler) identify(ctx *fasthttp.RequestCtx, ws *workspace, s *subject, 
 	case exists && unchanged(stored.Traits, incoming):
 		// The usual case: nothing to merge, nothing to write, and the traits are rendered already.
 		ws.identity = stored.Identity
-		h.answer(ctx, ws, s, stored.traits)
+		h.answer(ctx, ws, s, stored)
 		return
 	case err != nil && !errors.Is(err, cachetier.ErrNotFound):
 		h.identifyBlind(ctx, ws, s, identifier, incoming, err)
@@ -229,70 +228,67 @@ type subject struct {
 	withoutOverrides bool   // the identity is nobody's: identity overrides are not for it
 }
 
-// answer evaluates ws.identity and writes the response. traits are the rendered traits, or nil to render those of the
-// identity.
-func (h *Handler) answer(ctx *fasthttp.RequestCtx, ws *workspace, s *subject, traits []byte) {
+// answer evaluates ws.identity and writes the response. stored is where the identity was found unchanged, else nil.
+func (h *Handler) answer(ctx *fasthttp.RequestCtx, ws *workspace, s *subject, stored *StoredIdentity) {
 	env := s.env
 	identity := &ws.identity
+	identity.WithoutOverrides = s.withoutOverrides
+	outcomes := evaluate(ws, env, stored)
+
+	env.identityHeader.WriteHeader(ctx)
+	finish(ctx)
+	if len(s.feature) > 0 {
+		answerOne(ctx, s, outcomes)
+		return
+	}
+	head := append(ws.body.head[:0], `{"identifier":`...)
+	head = pyjson.AppendString(head, identity.Identifier)
+	head = append(head, `,"traits":`...)
+	switch {
+	case env.hideSensitive:
+		head = append(head, "[]"...)
+	case stored != nil:
+		head = append(head, stored.traits...)
+	default:
+		head = appendTraits(head, identity.Traits)
+	}
+	head = append(head, `,"flags":[`...)
+	ws.body = identityBody{handler: h, ws: ws, head: head, view: s.view, outcomes: outcomes}
+	ws.lent = true
+	ctx.Response.SetBodyStream(&ws.body, ws.body.size())
+}
+
+// evaluate returns the outcome of each feature for ws.identity. They may belong to stored, or to ws.
+func evaluate(ws *workspace, env *Environment, stored *StoredIdentity) []engine.OutcomeID {
+	if stored != nil {
+		if known := stored.evaluated(env); known != nil {
+			return known
+		}
+	}
 	hashKey := ""
 	if !env.compositeKey {
 		// Upstream hashes by the row's id, and by the word None where there is no row.
 		ws.hashKey = append(ws.hashKey[:0], "None"...)
-		if identity.ID != 0 {
-			ws.hashKey = strconv.AppendInt(ws.hashKey[:0], identity.ID, 10)
+		if ws.identity.ID != 0 {
+			ws.hashKey = strconv.AppendInt(ws.hashKey[:0], ws.identity.ID, 10)
 		}
 		hashKey = unsafeString(ws.hashKey)
 	}
-	identity.WithoutOverrides = s.withoutOverrides
-	ws.outcomes = env.rules.Evaluate(identity, hashKey, &ws.scratch, ws.outcomes[:0])
-
-	env.identityHeader.WriteHeader(ctx)
-	if len(s.feature) > 0 {
-		h.answerOne(ctx, ws, s)
-		return
+	ws.outcomes = env.rules.Evaluate(&ws.identity, hashKey, &ws.scratch, ws.outcomes[:0])
+	if stored != nil {
+		stored.remember(env, ws.outcomes)
 	}
-	dst := ctx.Response.SwapBody(nil)[:0]
-	dst = append(dst, `{"identifier":`...)
-	dst = pyjson.AppendString(dst, identity.Identifier)
-	dst = append(dst, `,"traits":`...)
-	switch {
-	case env.hideSensitive:
-		dst = append(dst, "[]"...)
-	case traits != nil:
-		dst = append(dst, traits...)
-	default:
-		dst = appendTraits(dst, identity.Traits)
-	}
-	dst = append(dst, `,"flags":[`...)
-	dst = appendFlags(dst, s.view, ws.outcomes)
-	dst = append(dst, "]}"...)
-	ctx.Response.SwapBody(dst)
-	finish(ctx)
-}
-
-// appendFlags picks the fragment of each outcome. Each ends in a comma; the last one's is taken back.
-func appendFlags(dst []byte, v *view, outcomes []engine.OutcomeID) []byte {
-	before := len(dst)
-	for _, o := range outcomes {
-		dst = append(dst, v.fragments[o]...)
-	}
-	if len(dst) > before {
-		dst = dst[:len(dst)-1]
-	}
-	return dst
+	return ws.outcomes
 }
 
 // answerOne answers GET identities/?feature=: case matters here.
-func (h *Handler) answerOne(ctx *fasthttp.RequestCtx, ws *workspace, s *subject) {
-	i, ok := s.env.featureByName[unsafeString(s.feature)]
-	if ok {
-		if fragment := s.view.fragments[ws.outcomes[i]]; fragment != nil {
+func answerOne(ctx *fasthttp.RequestCtx, s *subject, outcomes []engine.OutcomeID) {
+	if i, ok := s.env.featureByName[unsafeString(s.feature)]; ok {
+		if fragment := s.view.fragments[outcomes[i]]; fragment != nil {
 			ctx.Response.SetBodyRaw(fragment[:len(fragment)-1])
-			finish(ctx)
 			return
 		}
 	}
 	ctx.SetStatusCode(fasthttp.StatusNotFound)
 	ctx.Response.SetBodyRaw(flagNotFound)
-	finish(ctx)
 }

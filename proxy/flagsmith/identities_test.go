@@ -324,3 +324,35 @@ func TestIdentitiesOfEnvironmentsAreApart(t *testing.T) {
 	require.Contains(t, r.get("/api/v1/identities/?identifier=bob").body, "premium")
 	require.Equal(t, 2, r.people.count())
 }
+
+// TestFlagsOfAKnownIdentityFollowEveryChange: what was worked out for an identity is not believed once the identity or the
+// environment is another.
+func TestFlagsOfAKnownIdentityFollowEveryChange(t *testing.T) {
+	t.Parallel()
+	r := newHandlerRig(t, shop())
+	flags := func(how ...sending) []string {
+		t.Helper()
+		first := r.get("/api/v1/identities/?identifier=vip", how...).body
+		require.Equal(t, first, r.get("/api/v1/identities/?identifier=vip", how...).body)
+		return summaries(t, first)
+	}
+	control, mine := `banner_text on "hello" variant=control`, `checkout off "for vip" identity=4`
+	require.Subset(t, flags(), []string{mine, control})
+
+	r.post("/api/v1/identities/", `{"identifier":"vip","traits":[{"trait_key":"plan","trait_value":"premium"}]}`)
+	require.Contains(t, flags(), `banner_text on "hello, premium" segment=88 variant=control`)
+	r.post("/api/v1/traits/", `{"identity":{"identifier":"vip"},"trait_key":"plan","trait_value":"free"}`)
+	require.Contains(t, flags(), control)
+	require.Contains(t, flags(withKey(serverKey)), "secret_rate on 42")
+	require.NotContains(t, flags(), "secret_rate on 42")
+
+	r.publish(shop(func(d *engine.Document) { d.IdentityOverrides = nil }))
+	require.Contains(t, flags(), "checkout on null")
+	r.publish(shop(func(d *engine.Document) { d.FeatureStates = d.FeatureStates[1:] }))
+	require.Equal(t, []string{"banner_text", "old_menu", "beta"}, names(t, r.get("/api/v1/identities/?identifier=vip").body))
+	r.publish(shop(hidesDisabled(true, nil)))
+	require.Len(t, flags(), 2, "vip's checkout is off, and so is old_menu")
+	require.Contains(t, summaries(t, r.get("/api/v1/identities/?identifier=vip&transient=true").body), "checkout on null", "a transient one is not vip")
+	r.publish(shop(notComposite))
+	flags()
+}

@@ -55,7 +55,7 @@ var (
 // authenticate finds the environment of the request's key. When there is none it has answered and returns nil. That a key is
 // unknown, that its environment cannot be loaded now, and that the key is of the wrong kind are three different answers.
 func (h *Handler) authenticate(ctx *fasthttp.RequestCtx, ep *endpoint) (*Environment, bool) {
-	text := ctx.Request.Header.PeekBytes(headerEnvironmentKey)
+	text := ctx.Request.Header.PeekCanonical(headerEnvironmentKey)
 	if len(text) == 0 || ep.serverKeyOnly && !bytes.HasPrefix(text, serverKeyPrefix) {
 		ep.fail(ctx, fasthttp.StatusForbidden, noKeyProblem)
 		return nil, false

