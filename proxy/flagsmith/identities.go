@@ -1,6 +1,7 @@
 package flagsmith
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/flagstaff-io/flagstaff/cachetier"
 	engine "github.com/flagstaff-io/flagstaff/evaluator/flagsmith"
 	"github.com/flagstaff-io/flagstaff/evaluator/pyjson"
+	"github.com/flagstaff-io/flagstaff/proxy"
 )
 
 var (
@@ -60,14 +62,16 @@ func (h *Handler) getIdentity(ctx *fasthttp.RequestCtx, env *Environment, server
 func (h *Handler) postIdentity(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool) {
 	ws := h.workspace()
 	defer h.release(ws)
-	body := h.body(ctx, identitiesEndpoint, ws)
-	if body == nil {
-		return
-	}
 	request := &ws.request
-	if p := request.decode(body); p != nil {
-		identitiesEndpoint.fail(ctx, fasthttp.StatusBadRequest, p)
-		return
+	if !bytes.Equal(proxy.MediaType(ctx), typeJSON) || !request.decodePlain(ctx.Request.Body()) {
+		body := h.body(ctx, identitiesEndpoint, ws)
+		if body == nil {
+			return
+		}
+		if p := request.decode(body); p != nil {
+			identitiesEndpoint.fail(ctx, fasthttp.StatusBadRequest, p)
+			return
+		}
 	}
 	incoming := request.traits
 	if !serverKey && !env.allowClientTraits {
