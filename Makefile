@@ -2,6 +2,7 @@
 
 GO      ?= go
 BINARY  := bin/flagstaff
+RACE    ?= ./...
 RELEASE ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.release=$(RELEASE)
 
@@ -27,7 +28,7 @@ test: lint ## lint and run every test; starts a Postgres of its own unless FLAGS
 	scripts/with-postgres $(GO) test $(TESTFLAGS) ./...
 
 race: ## every test again, under the race detector
-	scripts/with-postgres $(GO) test -race $(TESTFLAGS) ./...
+	scripts/with-postgres $(GO) test -race $(TESTFLAGS) $(RACE)
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt -w" $$unformatted; exit 1; }
