@@ -18,13 +18,7 @@ var (
 
 // postAnalytics serves POST /api/v1/analytics/flags/: counts by feature name. What is not an integer, or names no feature of
 // the environment, is dropped without a word, as upstream does.
-func (h *Handler) postAnalytics(ctx *fasthttp.RequestCtx, env *Environment, _ bool) {
-	ws := h.workspace()
-	defer h.release(ws)
-	body := h.body(ctx, analyticsEndpoint, ws)
-	if body == nil {
-		return
-	}
+func (h *Handler) postAnalytics(ctx *fasthttp.RequestCtx, env *Environment, _ bool, body *fastjson.Value) {
 	if body.Type() != fastjson.TypeObject {
 		analyticsEndpoint.fail(ctx, fasthttp.StatusBadRequest, nonField("Expected a JSON object."))
 		return
@@ -50,13 +44,7 @@ func (h *Handler) count(env *Environment, name string, count int64) {
 }
 
 // postAnalyticsV2 serves POST /api/v2/analytics/flags/: evaluations one by one.
-func (h *Handler) postAnalyticsV2(ctx *fasthttp.RequestCtx, env *Environment, _ bool) {
-	ws := h.workspace()
-	defer h.release(ws)
-	body := h.body(ctx, analyticsEndpoint, ws)
-	if body == nil {
-		return
-	}
+func (h *Handler) postAnalyticsV2(ctx *fasthttp.RequestCtx, env *Environment, _ bool, body *fastjson.Value) {
 	counts, p := decodeEvaluations(body)
 	if p != nil {
 		analyticsEndpoint.fail(ctx, fasthttp.StatusBadRequest, p)
@@ -136,13 +124,7 @@ var telemetryFields = []string{"organisations", "projects", "environments", "fea
 
 // postTelemetry serves POST analytics/telemetry/, which self-hosted Flagsmiths call after their migrations. What they tell is
 // checked, echoed and kept nowhere.
-func (h *Handler) postTelemetry(ctx *fasthttp.RequestCtx, _ *Environment, _ bool) {
-	ws := h.workspace()
-	defer h.release(ws)
-	body := h.body(ctx, analyticsEndpoint, ws)
-	if body == nil {
-		return
-	}
+func (h *Handler) postTelemetry(ctx *fasthttp.RequestCtx, _ *Environment, _ bool, body *fastjson.Value) {
 	if body.Type() != fastjson.TypeObject {
 		analyticsEndpoint.fail(ctx, fasthttp.StatusBadRequest, notAnObject(body))
 		return

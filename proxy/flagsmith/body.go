@@ -111,6 +111,30 @@ func (h *Handler) body(ctx *fasthttp.RequestCtx, ep *endpoint, ws *workspace) *f
 	return value
 }
 
+// A bodyAction serves a request whose body was parsed. The body is its for as long as it runs.
+type bodyAction func(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool, body *fastjson.Value)
+
+// reading parses the body for act.
+func (h *Handler) reading(ep *endpoint, act bodyAction) action {
+	return func(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool) {
+		ws := h.workspace()
+		defer h.release(ws)
+		if body := h.body(ctx, ep, ws); body != nil {
+			act(ctx, env, serverKey, body)
+		}
+	}
+}
+
+// storing is reading for what stores traits: whether the organisation does is checked before the body is looked at.
+func (h *Handler) storing(ep *endpoint, act bodyAction) action {
+	read := h.reading(ep, act)
+	return func(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool) {
+		if mayStoreTraits(ctx, ep, env) {
+			read(ctx, env, serverKey)
+		}
+	}
+}
+
 func unsupported(mediaType []byte) problem {
 	return detail("Unsupported media type \"" + strings.ToValidUTF8(string(mediaType), "?") + "\" in request.")
 }

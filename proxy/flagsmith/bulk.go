@@ -14,27 +14,18 @@ var bulkEndpoint = plainEndpoint(varyOther, allowPostPut)
 const maxBulkIdentities = 100
 
 // postBulk serves POST bulk-identities/: identities as given, dropping traits that are stored and not given.
-func (h *Handler) postBulk(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool) {
-	h.bulk(ctx, env, serverKey, true)
+func (h *Handler) postBulk(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool, body *fastjson.Value) {
+	h.bulk(ctx, env, serverKey, body, true)
 }
 
 // putBulk serves PUT bulk-identities/: identities updated.
-func (h *Handler) putBulk(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool) {
-	h.bulk(ctx, env, serverKey, false)
+func (h *Handler) putBulk(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool, body *fastjson.Value) {
+	h.bulk(ctx, env, serverKey, body, false)
 }
 
 // bulk checks all identities before it stores the first. The hosted service answers 202 and writes later; here the answer is
 // sent when all is durable.
-func (h *Handler) bulk(ctx *fasthttp.RequestCtx, env *Environment, serverKey, replace bool) {
-	if !mayStoreTraits(ctx, bulkEndpoint, env) {
-		return
-	}
-	ws := h.workspace()
-	defer h.release(ws)
-	body := h.body(ctx, bulkEndpoint, ws)
-	if body == nil {
-		return
-	}
+func (h *Handler) bulk(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool, body *fastjson.Value, replace bool) {
 	writes, p := decodeBulk(body, env.ID, replace)
 	if p != nil {
 		bulkEndpoint.fail(ctx, fasthttp.StatusBadRequest, p)

@@ -55,7 +55,7 @@ func (h *Handler) oldFlagsRoutes() fasthttp.RequestHandler {
 
 // oldIdentityRoutes serves what lies below identities/.
 func (h *Handler) oldIdentityRoutes() fasthttp.RequestHandler {
-	trait := h.serve(endpoint{name: "SDK Traits", allow: allowPost, post: h.oldTrait})
+	trait := h.serve(endpoint{name: "SDK Traits", allow: allowPost, post: h.storing(traitEndpoint, h.oldTrait)})
 	profile := h.serve(endpoint{name: "SDK Identities", allow: allowGet, get: h.oldProfile})
 	return func(ctx *fasthttp.RequestCtx) {
 		switch {
@@ -206,16 +206,7 @@ func (h *Handler) oldProfile(ctx *fasthttp.RequestCtx, env *Environment, serverK
 }
 
 // oldTrait serves POST identities/{identifier}/traits/{trait key}.
-func (h *Handler) oldTrait(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool) {
-	if !mayStoreTraits(ctx, traitEndpoint, env) {
-		return
-	}
-	ws := h.workspace()
-	defer h.release(ws)
-	body := h.body(ctx, traitEndpoint, ws)
-	if body == nil {
-		return
-	}
+func (h *Handler) oldTrait(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool, body *fastjson.Value) {
 	var raw *fastjson.Value
 	if object, err := body.Object(); err == nil {
 		raw = member(object, "trait_value")

@@ -70,16 +70,7 @@ func appendTraitItem(dst []byte, item *traitItem) []byte {
 }
 
 // postTrait serves POST traits/: one trait of one identity.
-func (h *Handler) postTrait(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool) {
-	if !mayStoreTraits(ctx, traitEndpoint, env) {
-		return
-	}
-	ws := h.workspace()
-	defer h.release(ws)
-	body := h.body(ctx, traitEndpoint, ws)
-	if body == nil {
-		return
-	}
+func (h *Handler) postTrait(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool, body *fastjson.Value) {
 	item, p := decodeTraitItem(body)
 	if p != nil {
 		traitEndpoint.fail(ctx, fasthttp.StatusBadRequest, p)
@@ -101,17 +92,8 @@ const maxBulkTraits = 1000
 
 // putTraits serves PUT traits/bulk/: traits of any identities. All items are checked before anything is written, and the
 // writes of one identity are one; upstream deletes first and then may fail.
-func (h *Handler) putTraits(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool) {
+func (h *Handler) putTraits(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool, body *fastjson.Value) {
 	ep := traitBulkEndpoint
-	if !mayStoreTraits(ctx, ep, env) {
-		return
-	}
-	ws := h.workspace()
-	defer h.release(ws)
-	body := h.body(ctx, ep, ws)
-	if body == nil {
-		return
-	}
 	set, remove, p := decodeTraitItems(body)
 	if p != nil {
 		ep.fail(ctx, fasthttp.StatusBadRequest, p)
@@ -198,16 +180,7 @@ func bulkWrites(environmentID int64, set, remove []traitItem) []TraitWrite {
 }
 
 // incrementTrait serves POST traits/increment-value/. Unlike upstream's it is atomic.
-func (h *Handler) incrementTrait(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool) {
-	if !mayStoreTraits(ctx, traitEndpoint, env) {
-		return
-	}
-	ws := h.workspace()
-	defer h.release(ws)
-	body := h.body(ctx, traitEndpoint, ws)
-	if body == nil {
-		return
-	}
+func (h *Handler) incrementTrait(ctx *fasthttp.RequestCtx, env *Environment, serverKey bool, body *fastjson.Value) {
 	if body.Type() != fastjson.TypeObject {
 		traitEndpoint.fail(ctx, fasthttp.StatusBadRequest, notAnObject(body))
 		return
