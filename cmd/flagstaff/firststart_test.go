@@ -263,3 +263,21 @@ func TestStartWaitsForTheDatabase(t *testing.T) {
 	requireWithin(t, 5*time.Second, began, "it tries every two seconds at least")
 	require.NotEmpty(t, n.client().flags(clientKey))
 }
+
+// TestKeysThatCameTooLateAreNamed: keys are taken by an empty database only. Whoever gives them to another one will try to use
+// them. Given again, the ones that are in force are nothing to speak of.
+func TestKeysThatCameTooLateAreNamed(t *testing.T) {
+	t.Parallel()
+	database := storetest.SQLiteURL(t)
+	first := vars{"DATABASE_URL": database, "FLAGSTAFF_CLIENT_KEY": "first-key", "FLAGSTAFF_SERVER_KEY": "ser.first-secret"}
+	require.Zero(t, run(t, first, "bootstrap").code)
+	again := run(t, first, "bootstrap")
+	require.Zero(t, again.code)
+	require.NotContains(t, again.stderr, "ignored")
+
+	late := run(t, vars{"DATABASE_URL": database, "FLAGSTAFF_CLIENT_KEY": "late-key", "FLAGSTAFF_SERVER_KEY": "ser.late-secret"}, "bootstrap")
+	require.Zero(t, late.code)
+	require.Contains(t, late.stderr, "--client-key is ignored")
+	require.Contains(t, late.stderr, "--server-key is ignored")
+	require.NotContains(t, late.stderr, "late-secret")
+}

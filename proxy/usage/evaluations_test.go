@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -286,4 +287,19 @@ func TestManyCount(t *testing.T) {
 		total += count
 	}
 	require.EqualValues(t, 8000, total)
+}
+
+// TestImpossibleCounts: a client that reports more than anybody can have counted must not stop the sums of all others.
+func TestImpossibleCounts(t *testing.T) {
+	s := newSink()
+	e := fixed(s)
+	e.Add(1, "a", math.MaxInt64)
+	e.Add(1, "b", math.MinInt64)
+	for range 1000 {
+		e.Add(1, "c", math.MaxInt32)
+	}
+	require.NoError(t, e.Flush(t.Context()))
+	require.Equal(t, []string{
+		"1 a " + day + ": 2147483647", "1 b " + day + ": -2147483647", "1 c " + day + ": 1000000000000",
+	}, s.stored())
 }
